@@ -339,9 +339,9 @@ class RiskManager:
         over = limit is not None and not use <= limit  # nor is a use that is not told below the limit
         told = "the exchange does not tell how much" if math.isnan(use) else f"{use:.1%}"
         self._hold("margin", over, Mode.HEDGE_ONLY, f"{told} of the margin is in use")
-        self._hold(
-            "liquidation", near > NEAR_LIQUIDATION, Mode.HEDGE_ONLY, f"{near:.1%} of the way to liquidation"
-        )
+        told = "the exchange does not tell how much" if math.isnan(near) else f"{near:.1%}"
+        close = not near <= NEAR_LIQUIDATION
+        self._hold("liquidation", close, Mode.HEDGE_ONLY, f"{told} of the way to liquidation")
 
     def _tell_gap(self, news: AccountNews) -> None:
         """Warn, once, that the exchange asks for more than our positions explain, or by another model.

@@ -418,6 +418,9 @@ def test_margins_are_the_exchanges_own():
     assert set(risk.causes) == {"margin", "liquidation"}
     risk.margins(account(initial_margin=math.nan))
     assert risk.reasons == ("the exchange does not tell how much of the margin is in use",)
+    risk.margins(account(maintenance_margin=math.nan))
+    assert risk.reasons == ("the exchange does not tell how much of the way to liquidation",)
+    assert (risk.mode, set(risk.causes)) == (Mode.HEDGE_ONLY, {"liquidation"})
     risk.margins(account())
     assert risk.mode is Mode.NORMAL
     unlimited = manager(max_margin_use=None)
