@@ -222,7 +222,37 @@ def test_lots_round_the_tightest_down_and_less_than_one_is_nothing():
     rule = SizeRule(premium_usd=2.57 * one, grids=published())
     assert units(entry_of("straddle", True, rule), "straddle") == 2.5
     found = entry_of("straddle", True, SizeRule(premium_usd=0.05 * one, grids=published()))
-    assert found.reason == "size.premium_usd does not buy a lot"
+    assert found.reason == "size.premium_usd does not buy a lot of every leg"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "bought", "whole"),
+    [
+        (1.5, 2.57, 2.4),  # 0.1 beside 0.15 is no order: lots are 0.1
+        (1.5, 0.19, 0.0),
+        (0.25, 2.57, 2.4),
+        (1 / 3, 2.57, 2.4),
+        (2.0, 2.57, 2.5),
+        (3.7, 2.57, 2.0),
+    ],
+)
+def test_budgets_buy_whole_lots_of_every_leg(ratio, bought, whole):
+    quoted, own = chain(), SizeRule(rule=lambda unit: bought, grids=published())
+    rows, _ = pick(quoted, preset("straddle"), FRIDAY, [FRIDAY], START)
+    found = sized(own, quoted, Picked(rows, (1.0, -ratio)), START, True, (math.nan, 0.0, math.nan))
+    if not whole:
+        assert found == "size.rule does not buy a lot of every leg"
+        return
+    assert found.units == pytest.approx(whole, rel=1e-12)
+    lots = found.units * ratio / 0.1
+    assert lots == pytest.approx(round(lots), rel=1e-9)
+
+
+def test_a_unit_of_two_coins_a_leg_is_bought_by_half_lots():
+    quoted, own = chain(), SizeRule(rule=lambda unit: 0.29, grids=published())
+    rows, _ = pick(quoted, preset("straddle"), FRIDAY, [FRIDAY], START)
+    found = sized(own, quoted, Picked(rows, (2.0, 2.0)), START, True, (math.nan, 0.0, math.nan))
+    assert found.units == pytest.approx(0.25, rel=1e-12)  # 0.5 coins a leg
 
 
 def test_without_equity_nothing_is_a_share_of_it():

@@ -97,7 +97,9 @@ def test_limits_the_signal_the_size_and_missing_strikes_are_named():
     assert why(START, quoted(), **ask).endswith(": no forecast of volatility yet")
     assert why(START, quoted(), forecast=0.1, **ask).endswith(": the signal declines")
     assert why(START, quoted(), forecast=0.9, **ask).endswith(f": {ENTERED}")
-    assert why(START, quoted(), **{"size.premium_usd": 1.0}).endswith("size.premium_usd does not buy a lot")
+    assert why(START, quoted(), **{"size.premium_usd": 1.0}).endswith(
+        "size.premium_usd does not buy a lot of every leg"
+    )
     bare = quoted()
     bare.mark[:] = np.nan
     assert why(START, bare).endswith(": no call and put with a mark and a volatility")

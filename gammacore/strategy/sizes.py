@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import NamedTuple
 
 import msgspec
@@ -30,6 +31,7 @@ from gammacore.valuation import exposure
 
 __all__ = ["OF_EQUITY", "OneUnit", "SizeRule", "Sized", "one_unit", "sized"]
 
+FINEST = 1_000  # parts of a unit that the amount of a leg is taken for
 CLOSE = 1e-8  # of the units that a margin pays for; the exchange rounds it to 9 decimals
 
 OF_EQUITY = ("margin_share", "equity_share", "kelly")
@@ -123,7 +125,7 @@ class SizeRule(msgspec.Struct, frozen=True):
     weigher : Signal, optional
         Says expected profits.
     lots : bool
-        Whether amounts are whole lots.
+        Whether amounts are whole lots, of every leg.
     grids : Grids
         That say what a lot is.
     margin : MarginSchedule
@@ -194,11 +196,17 @@ def sized(
     if not size.lots:
         units = tightest.units
     else:
-        spec = size.grids.spec_for(chain.option(picked.rows[0]))
-        units = spec.round_amount(tightest.units)
+        spec, step = size.grids.spec_for(chain.option(picked.rows[0])), _whole(picked)
+        units = spec.round_amount(tightest.units / step) * step
     if units > 0.0:
         return Sized(units, tightest.by)
-    return f"size.{tightest.by} does not buy a lot"
+    return f"size.{tightest.by} does not buy a lot of every leg"
+
+
+def _whole(picked: Picked) -> float:
+    """Return the fewest lots, counted in units, that are whole lots of every leg: 2 beside a leg of 1.5."""
+    parts = [Fraction(amount).limit_denominator(FINEST) for amount in picked.amounts]
+    return math.lcm(*(part.denominator for part in parts)) / math.gcd(*(part.numerator for part in parts))
 
 
 def one_unit(
