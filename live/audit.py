@@ -59,7 +59,7 @@ class Audit:
         self._due_ns = self._odd = 0
         self._agreed_ns = known_ns
         self._differ: dict[str, tuple[float, float]] = {}
-        self._seen = set(seen)
+        self._seen, self._unnamed = set(seen), set[str]()
         self._question = Question(asked, m.GET_POSITIONS, self._told)
         self._log = Question(asked, m.GET_TRANSACTION_LOG, self._logged)
 
@@ -83,7 +83,7 @@ class Audit:
 
     def _sees(self, name: str) -> bool:
         """Whether a position is looked after: trades that settle in other currencies are not asked for."""
-        return currency_of(name) in ("", self._currency)
+        return currency_of(name) == self._currency
 
     def _told(self, positions: Sequence[PositionNews]) -> None:
         now_ns = self._now_ns()
@@ -91,6 +91,9 @@ class Audit:
             return
         differ = self._positions.differences(positions, now_ns)
         self._differ = odd = {name: sizes for name, sizes in differ.items() if self._sees(name)}
+        for name in {name for name in differ if not currency_of(name)} - self._unnamed:
+            self._unnamed.add(name)  # the holder's: nothing here can have traded it
+            log.warning("a position that cannot be named, and is not hedged", extra={"instrument": name})
         if not odd:
             self._odd, self._agreed_ns = 0, now_ns
             return

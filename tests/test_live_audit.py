@@ -66,8 +66,8 @@ def move(number, amount, direction=0, price=math.nan):
 
 def test_a_difference_is_looked_up_then_asked_for_anew_and_halts_the_third_time(session):
     audit, _, told, _ = audit_of(session)
-    x = {"X": (1.0, 2.0)}
-    for found in (x, {}, x, x, {"X": (1.0, 3.0)}):
+    x = {"BTC-PERPETUAL": (1.0, 2.0)}
+    for found in (x, {}, x, x, {"BTC-PERPETUAL": (1.0, 3.0)}):
         audit.tick(session.now)
         assert session.asked[-1][0] == "get_positions"
         session.answer(found)
@@ -78,8 +78,8 @@ def test_a_difference_is_looked_up_then_asked_for_anew_and_halts_the_third_time(
         "get_positions", "get_transaction_log", "get_positions",
         "get_positions", "get_transaction_log", "get_positions", "get_positions",
     ]  # fmt: skip
-    assert session.dropped == ["positions differ: X 1 here, 2 there"]
-    assert told == [("positions", "positions differ: X 1 here, 3 there")]
+    assert session.dropped == ["positions differ: BTC-PERPETUAL 1 here, 2 there"]
+    assert told == [("positions", "positions differ: BTC-PERPETUAL 1 here, 3 there")]
     since = [session.asked[k][1]["start_timestamp"] * 1_000_000 for k in (1, 4)]
     # A minute before the last time that they agreed, or before the first look.
     assert since == [NOON - 60 * S, NOON + 5 * S - 60 * S]
@@ -123,6 +123,21 @@ def test_positions_that_settle_in_another_currency_are_not_looked_after(session)
         session.answer(found)
         assert told == session.dropped == []
         session.now += 300 * S
+    assert session.asked[-1][0] == "get_transaction_log"
+
+
+def test_a_position_that_cannot_be_named_is_told_once_and_halts_nothing(session, caplog):
+    audit, _, told, _ = audit_of(session)
+    for _ in range(4):
+        audit.tick(session.now)
+        session.answer({"BTC-NEW-PRODUCT": (0.0, 5.0), "BTC_EURR-PERPETUAL": (0.0, 1.0)})
+        session.now += 300 * S
+    assert [name for name, _ in session.asked] == ["get_positions"] * 4
+    assert told == session.dropped == []
+    named = sorted(record.instrument for record in caplog.records if record.levelname == "WARNING")
+    assert named == ["BTC-NEW-PRODUCT", "BTC_EURR-PERPETUAL"]
+    audit.tick(session.now)
+    session.answer({"BTC-NEW-PRODUCT": (0.0, 5.0), CALL.name: (1.0, 0.0)})
     assert session.asked[-1][0] == "get_transaction_log"
 
 
