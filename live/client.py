@@ -16,6 +16,7 @@ from typing import Any, TypeVar, Unpack
 
 from gammacore.daycount import NS_PER_SECOND
 from gammacore.deribit import channels as channel_of
+from gammacore.deribit.codes import Fate
 from gammacore.deribit.frames import OrderOptions
 from gammacore.deribit.methods import Method
 from gammacore.deribit.news import AccountNews, OrderAnswer, OrderNews, PositionNews, TradeNews
@@ -250,6 +251,9 @@ class Client:
     def call(self, method: Method[T], params: Mapping[str, Any], *, timeout_s: float = 10.0) -> T:
         """Ask and wait, before :meth:`run`; other news are kept for its handler.
 
+        A reading method is asked again, for as long as there is time, after a refusal that allows it: other
+        programs share the account's limits.
+
         Raises
         ------
         RequestError
@@ -260,19 +264,25 @@ class Client:
         if self._running:
             raise SessionError("call while running; use request")
         until_ns = self._clock() + int(timeout_s * NS_PER_SECOND)
-        while self.state is not State.READY:
-            self._turn_until(until_ns, method.name)
-        id_ = self.request(method, params, timeout_s=timeout_s)
+        while True:
+            while self.state is not State.READY:
+                self._turn_until(until_ns, method.name)
+            news = self._answer(self.request(method, params, timeout_s=timeout_s), until_ns, method.name)
+            if isinstance(news, Answered):
+                found: T = news.result
+                return found
+            if not (isinstance(news, Refused) and news.fate is Fate.RETRY and method.reads):
+                lost = f": {self.trouble}" if isinstance(news, Lost) and self.trouble else ""
+                raise RequestError(f"{method.name}: {why_unanswered(news)}{lost}")
+
+    def _answer(self, id_: int, until_ns: int, method: str) -> Answered | Refused | Expired | Lost:
+        """Wait for the answer to a request; other news stay."""
         while True:
             for at, news in enumerate(self._inbox):
                 if isinstance(news, _ANSWERS) and news.id == id_:
                     del self._inbox[at]
-                    if isinstance(news, Answered):
-                        found: T = news.result
-                        return found
-                    lost = f": {self.trouble}" if isinstance(news, Lost) and self.trouble else ""
-                    raise RequestError(f"{method.name}: {why_unanswered(news)}{lost}")
-            self._turn_until(until_ns + NS_PER_SECOND, method.name)
+                    return news
+            self._turn_until(until_ns + NS_PER_SECOND, method)
 
     def _turn_until(self, until_ns: int, method: str) -> None:
         if self.refused:

@@ -298,6 +298,35 @@ def test_calls_before_running(exchange):
     assert exchange.connections == 1
 
 
+@pytest.mark.parametrize("code", [10028, 10047])  # the connection ends, and it stays
+def test_a_reading_call_is_asked_again_after_a_refusal_that_allows_it(exchange, quick, code):
+    Market(exchange)
+    asked = []
+
+    def listed(_, message):
+        asked.append(message["params"])
+        return refusal(message["id"], code, "too_many_requests") if len(asked) < 3 else []
+
+    exchange.on("public/get_instruments", listed)
+    client = make(exchange)
+    assert client.call(method("public/get_instruments"), {"currency": "BTC"}) == []
+    assert asked == [{"currency": "BTC"}] * 3
+    assert exchange.connections == (3 if code == 10028 else 1)
+
+
+def test_a_call_that_is_always_refused_ends_and_one_that_writes_is_not_repeated(exchange, quick):
+    Market(exchange)
+    for name in ("public/get_instruments", "private/cancel_all_by_currency"):
+        exchange.on(name, lambda _, message: refusal(message["id"], 10028, "too_many_requests"))
+    client = make(exchange)
+    with pytest.raises(RequestError, match=r"^public/get_instruments: no answer in time; 10028 too_many"):
+        client.call(method("public/get_instruments"), {"currency": "BTC"}, timeout_s=0.5)
+    assert exchange.methods().count("public/get_instruments") > 1
+    with pytest.raises(RequestError, match=r"^private/cancel_all_by_currency: 10028 too_many_requests$"):
+        client.call(method("private/cancel_all_by_currency"), {})
+    assert exchange.methods().count("private/cancel_all_by_currency") == 1
+
+
 def test_a_call_whose_connection_is_lost_says_why(exchange):
     Market(exchange)
     exchange.on("private/get_positions", lambda _, message: refusal(message["id"], 10020, "bad currency"))
