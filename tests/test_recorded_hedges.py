@@ -207,6 +207,7 @@ def test_what_a_session_gave_up_is_given_up():
     orders = [sent(1, 2, 100.0)]
     assert again(working(at(2.1, SELL, 119_998, 10.0)), *orders) == []
     assert again(working(at(1.9, SELL, 119_998, 10.0)), *orders) == [(ms(1_900), 59_999.5, 100.0, True)]
+    assert again(working(at(1.997, SELL, 119_998, 10.0)), *orders) == []  # the answer took 5 ms
 
 
 def test_what_a_session_took_is_taken_when_it_was():

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from gammacore import _core
 from gammacore.backtest.replay.runner import replay
-from gammacore.backtest.replay.tape import Tape
+from gammacore.backtest.replay.tape import FRESH_NS, Tape
 from gammacore.contracts import Option, Perpetual, Settlement
 from gammacore.daycount import NS_PER_DAY, NS_PER_HOUR, NS_PER_MINUTE
 from gammacore.errors import DataError
@@ -65,10 +65,9 @@ def test_a_stale_bar_does_not_stand_for_the_index_of_a_chain():
     ts = np.array([START - NS_PER_HOUR])
     tape = Tape(chains_of([START], [60e3]), prices_of(ts, [50e3], NS_PER_HOUR))
     assert tape.index[0] == 60e3
-    tape = Tape(
-        chains_of([START], [60e3]), prices_of(ts + NS_PER_HOUR - NS_PER_MINUTE, [59e3], NS_PER_MINUTE)
-    )
-    assert tape.index[0] == 59e3
+    for old, index in ((FRESH_NS, 59e3), (FRESH_NS + 1, 60e3)):
+        prices = prices_of(ts + NS_PER_HOUR - old, [59e3], NS_PER_MINUTE)
+        assert Tape(chains_of([START], [60e3]), prices).index[0] == index
 
 
 def test_what_is_known_between_chains_is_the_last_chain():
@@ -203,6 +202,8 @@ def test_delivery_from_neighbours_a_file_or_not_at_all():
     assert Tape(chains).delivery(FRIDAY) == (62e3, "interpolated", 62e3)
     assert Tape(chains, delivery={FRIDAY: 61_234.5}).delivery(FRIDAY) == (61_234.5, "file", 61_234.5)
     assert Tape(chains).delivery(FRIDAY + 7 * NS_PER_DAY) is None
+    assert Tape(chains).delivery(START - 1) is None
+    assert Tape(chains, delivery={START - 1: 61_234.5}).delivery(START - 1) == (61_234.5, "file", 61_234.5)
 
 
 @pytest.mark.parametrize("given", [{}, {"delivery": {FRIDAY: 61_234.5}}])
