@@ -1,5 +1,7 @@
 """Liquidation in a backtest: when it starts, what is taken first, at which price and fee, when it stops."""
 
+from collections import defaultdict
+
 import numpy as np
 import pytest
 
@@ -104,6 +106,21 @@ def test_it_stops_once_the_balance_is_above(model, equity):
         if not due:
             assert desk.portfolio.positions() == before
     assert liquidator.rounds
+
+
+@pytest.mark.parametrize(("model", "most"), [("standard", 38), ("portfolio", 31)])
+def test_without_lots_an_account_with_nothing_left_is_closed_in_rounds_of_ten_usd_at_least(model, most):
+    """A quarter of 600,000 USD at a time, down to 40, are 34 rounds; and four of ten."""
+    asked = {"hedge__lots": False, "hedge__rule": "interval", "hedge__every": "1h"}
+    run = run_of(size__equity=0.01, margin__model=model, **asked)
+    taken = defaultdict(list)
+    for one in run.liquidations:
+        taken[one.ts_ns, one.instrument].append(abs(one.amount))
+    assert max(map(len, taken.values())) == most
+    for (_, instrument), amounts in taken.items():
+        usd = 80e3 if isinstance(instrument, Option) else 1.0  # the highest price
+        assert all(amount * usd >= 10.0 for amount in amounts[:-1])
+    assert {isinstance(instrument, Option) for _, instrument in taken} == {True, False}
 
 
 def test_standard_margin_takes_what_needs_most_at_the_ask_for_the_usual_fee():

@@ -5,7 +5,7 @@ taking a part of one position at the prices of the moment. Standard margin reduc
 most. Portfolio margin takes the one that loses most in the worst scenario, the next one where there is no
 quote, and if none trades a part of the delta in the perpetual; each only where that lowers margin. While it
 runs the account's own orders are refused and those that rest are cancelled. How much a round takes is not
-published: here a quarter, as on the local exchange.
+published: here a quarter, as on the local exchange, and where nothing is in lots at least 10 USD.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from .fills import SimulatedExchange
 __all__ = ["Liquidation", "Liquidator"]
 
 SHARE = 0.25  # of a position, in a round
+LEAST_USD = 10.0  # taken in a round where no lot says what is least, lest rounds go on for ever
 MOST_ROUNDS = 3_600  # at one moment: an hour of them, one a second
 
 
@@ -135,11 +136,18 @@ class Liquidator:
     def _part(self, held: Holding) -> Leg:
         """Return a quarter of a position, in whole lots where the desk trades them, at least one."""
         hedge, size = self._desk.hedge, abs(held.size)
-        part = SHARE * size
+        part = self._part_of(size, held.instrument)
         if hedge.lots:
             spec = hedge.grids.spec_for(held.instrument)
             part = min(max(spec.round_amount(part), spec.min_trade_amount), size)
         return Leg(held.instrument, math.copysign(part, -held.size))
+
+    def _part_of(self, size: float, instrument: Instrument) -> float:
+        """Return a quarter of a size; the whole of what is worth little, where nothing is in lots."""
+        if self._desk.hedge.lots:
+            return SHARE * size
+        in_usd = not isinstance(instrument, Option) and instrument.settlement is Settlement.INVERSE
+        return min(max(SHARE * size, LEAST_USD / (1.0 if in_usd else self._desk.market.index)), size)
 
     def _hedge(self, book: Book) -> Leg | None:
         """Return a quarter of the delta in the perpetual, against it."""
@@ -152,10 +160,10 @@ class Liquidator:
                 coins += one.size / one.price if book.inverse else one.size
         first = book.holdings[0].instrument
         perpetual = Perpetual(first.base, first.settlement)
-        amount = -SHARE * coins * (market.index if book.inverse else 1.0)
+        part = self._part_of(abs(coins) * (market.index if book.inverse else 1.0), perpetual)
         if hedge.lots:
-            amount = math.copysign(hedge.grids.spec_for(perpetual).round_amount(abs(amount)), amount)
-        return Leg(perpetual, amount) if amount else None
+            part = hedge.grids.spec_for(perpetual).round_amount(part)
+        return Leg(perpetual, math.copysign(part, -coins)) if part else None
 
     def _force(self, leg: Leg, maintenance: float, balance: float) -> bool:
         """Trade a leg and book it with whoever holds it; say whether there was a price."""
