@@ -1,5 +1,6 @@
 """Hedges worked against a recorded book: rest, patience, take; latency, gaps, and a whole run by hand."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -127,6 +128,18 @@ def test_what_the_book_never_shows_is_not_filled_and_the_tries_end():
     assert parts(limited, 500.0) == [(60_000.0, 300.0, False)]
 
 
+@pytest.mark.parametrize(
+    ("amount", "filled"),
+    [(500.0, [(60_000.0, 300.0), (60_000.5, 200.0)]), (-700.0, [(59_999.5, 500.0), (59_999.0, 200.0)])],
+)
+def test_the_worst_price_is_rounded_away_from_the_market(amount, filled):
+    """0.05 basis points are 0.3 USD, less than a tick."""
+    found = working(
+        at(0.5, BID, 119_998, 900.0), **{"execution.hedges": "taker", "execution.slippage_bp": 0.05}
+    )
+    assert parts(found, amount) == [(*part, False) for part in filled]
+
+
 FALLEN = at(1.002, BID, 119_999, 0.0), at(1.003, BID, 119_990, 9.0), at(1.004, ASK, 119_999, 200.0)
 
 
@@ -181,6 +194,9 @@ def test_what_is_asked_knows_what_was_filled():
     fills, seen = asked_back(at(1.5, SELL, 119_999, 540.0), *RISE, since=60_002.0)
     assert fills == [(ms(1_500), 59_999.5, 40.0, True)]
     assert {(left, got) for left, got, _ in seen} == {(100.0, 0.0), (60.0, 40.0)}
+    told = at(2, SELL, 119_999, 560.0), at(2.001, BID, 119_999, 70.0), at(3, SELL, 119_999, 100.0)
+    _, seen = asked_back(*told, since=60_003.0, **{"execution.max_slice": 0.001})  # of 50 USD
+    assert {(left, got) for left, got, _ in seen} == {(100.0, 0.0), (50.0, 50.0), (20.0, 80.0)}
 
 
 # ---- orders as a session sent them ---------------------------------------------------
@@ -241,6 +257,22 @@ def test_slices_of_a_session_are_filled_one_after_the_other():
     orders = [sent(1, 2, 50.0, (1.9, 50.0)), sent(6, 9, 50.0), sent(9, 9.1, 50.0, (9.0, 50.0), rests=False)]
     found = again(working(at(7, SELL, 119_998, 10.0)), *orders)
     assert found == [(ms(4_015), 60_000.0, 50.0, False), (ms(7_000), 59_999.5, 50.0, True)]
+
+
+@pytest.mark.parametrize(("rests", "filled"), [(True, [(60_000.0, 100.0, False)]), (False, [])])
+def test_takers_of_a_session_count_as_tries(rests, filled):
+    """It was filled; with us the asks are away from 1 s to 1.05 s. One try is all there is."""
+    away = at(1.001, ASK, 120_000, 0.0), at(1.001, ASK, 120_001, 0.0), at(1.001, ASK, 121_000, 9.0)
+    found = working(*away, at(1.2, ASK, 120_000, 300.0))
+    found.settings = msgspec.structs.replace(found.settings, tries=1)
+    orders = [sent(1, 1.05, 100.0, (1.04, 100.0), rests=rests)]
+    assert [fill[1:] for fill in again(found, *orders)] == filled
+
+
+def test_hedges_in_other_contracts_are_left_to_bars_and_not_counted():
+    found = working()
+    assert found.work(hedge(100.0, FUTURE), START + SECOND) is None
+    assert found.told()["worked"] == found.told()["by_bars"] == 0
 
 
 def test_takers_of_linear_contracts_are_held_for_ten_milliseconds():
