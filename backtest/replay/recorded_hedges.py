@@ -140,21 +140,20 @@ class _Working(Willing):
         if ended_ns is not None:
             leaves_ns = min(leaves_ns, ended_ns - way_ns)
         self._wait(number, leaves_ns)
-        left = book.cancel(number)
-        fills = book.fills(number)
-        self.parts += fills
-        return (fills[-1].ts_ns if left < self.half else book.now_ns) + way_ns
+        book.cancel(number)
+        self.parts += book.fills(number)
+        return book.now_ns + way_ns
 
     def _wait(self, number: int, leaves_ns: int) -> None:
         """Follow the book until an order is filled, or leaves."""
-        book, asked_back = self.book, False
+        book = self.book
         while book.now_ns < leaves_ns:
             book.follow(min(book.now_ns + LOOK_NS, leaves_ns), number)
             filled = math.fsum(fill.amount for fill in book.fills(number))
             if book.left(number) == 0.0 or not book.known:
                 break
-            if not asked_back and self._harms(self.got + filled):  # as is seen there and heard here
-                leaves_ns, asked_back = min(leaves_ns, book.now_ns + 2 * self.way_ns), True
+            if self._harms(self.got + filled):  # as is seen there and heard here
+                leaves_ns = min(leaves_ns, book.now_ns + 2 * self.way_ns)
 
 
 class RecordedHedges:
