@@ -278,3 +278,33 @@ def test_without_averaging_there_is_no_window():
     np.testing.assert_array_equal(plain.vol(CALL, i, j), plain.iv(CALL, i, j))
     assert np.isnan(plain.fixed).all()
     assert not np.array_equal(tape.forward(FRIDAY, i, j), tape.underlying(FRIDAY, i, j))
+
+
+def test_interpolated_marks_do_not_change_within_the_settlement_window():
+    """Chains an hour and 10 minutes before the expiry: what is known at 30 minutes holds from there on."""
+    minutes = np.array([60, 10])
+    vols = (0.6, 0.9)
+    parts = [chains_of([FRIDAY - m * NS_PER_MINUTE], [60e3], v) for m, v in zip(minutes, vols, strict=True)]
+    iv, ts = np.concatenate([part.iv for part in parts]), FRIDAY - np.arange(60, 0, -5) * NS_PER_MINUTE
+    chains = chains_of(FRIDAY - minutes * NS_PER_MINUTE, [60e3, 60e3])
+    chains = type(chains)(**{f: getattr(chains, f) for f in chains.__slots__} | {"iv": iv})
+    tape = Tape(chains, prices_of(ts, np.full(12, 60e3), 5 * NS_PER_MINUTE), interpolate=True, averaging=True)
+    seen = dict(zip(tape.ts_ns.tolist(), tape.vol(CALL, 0, len(tape)).tolist(), strict=True))
+    opens, first = FRIDAY - 30 * NS_PER_MINUTE, FRIDAY - 60 * NS_PER_MINUTE
+    end = seen[opens]
+    assert seen[first] == pytest.approx(0.6 * 1.5**0.5, rel=1e-12)  # 40 of 60 minutes have variance
+    assert end > 0.7
+    assert {vol for at, vol in seen.items() if at >= opens} == {end}
+    halfway = 0.5 * (seen[first] + end)
+    assert seen[FRIDAY - 45 * NS_PER_MINUTE] == pytest.approx(halfway, rel=1e-12)
+
+
+def test_a_forward_between_entries_is_the_average_that_is_expected():
+    tape, plain = minute_tape(), minute_tape(averaging=False)
+    at = FRIDAY - 10 * NS_PER_MINUTE
+    i = int(np.searchsorted(tape.ts_ns, at, side="right")) - 1
+    traded = float(tape.underlying(FRIDAY, i, i + 1)[0])
+    assert plain.forward_later(FRIDAY, i, at + NS_PER_MINUTE) == traded
+    expected = tape.forward_later(FRIDAY, i, at + NS_PER_MINUTE)
+    assert expected == pytest.approx(0.7 * float(tape.fixed[i]) + 0.3 * traded, rel=1e-12)
+    assert abs(expected / traded - 1.0) > 1e-6
