@@ -23,6 +23,7 @@ from gammacore.volatility import (
     tripower_variance,
     two_scale,
 )
+from support.markets import START
 from support.shared_data import recorded
 
 VOL = 0.6
@@ -81,6 +82,19 @@ def test_subsampling_lowers_the_variance(subsamples, share):
     values = [one.variance for one in found]
     assert np.var(values) == pytest.approx(share * 2 * VOL**4 / 288, rel=4 * math.sqrt(2 / 2_000))
     assert coverage(found) == pytest.approx(0.95, abs=4 * math.sqrt(0.05 * 0.95 / len(found)))
+
+
+@pytest.mark.parametrize("price", [-1.0, 0.0, np.nan])
+def test_a_price_that_cannot_be_is_refused(price):
+    with pytest.raises(ValueError, match=rf"^price\[1\]: expected a positive price, got {price}$"):
+        realised_vol(START + np.arange(3), [60e3, price, 60e3])
+
+
+def test_no_time_has_no_volatility():
+    assert np.isnan(realised_vol([START], [60e3]))
+    assert np.isnan(realised_vol([START, START], [60e3, 61e3]))
+    year = 365 * 86_400 * 10**9
+    assert realised_vol([START, START + year], [60e3, 60e3 * np.e**0.5]) == pytest.approx(0.5, rel=1e-12)
 
 
 def test_all_prices_give_the_plain_realised_volatility():

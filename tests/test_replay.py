@@ -280,23 +280,15 @@ def test_without_averaging_there_is_no_window():
     assert not np.array_equal(tape.forward(FRIDAY, i, j), tape.underlying(FRIDAY, i, j))
 
 
-def test_interpolated_marks_do_not_change_within_the_settlement_window():
-    """Chains an hour and 10 minutes before the expiry: what is known at 30 minutes holds from there on."""
-    minutes = np.array([60, 10])
-    vols = (0.6, 0.9)
-    parts = [chains_of([FRIDAY - m * NS_PER_MINUTE], [60e3], v) for m, v in zip(minutes, vols, strict=True)]
-    iv, ts = np.concatenate([part.iv for part in parts]), FRIDAY - np.arange(60, 0, -5) * NS_PER_MINUTE
-    chains = chains_of(FRIDAY - minutes * NS_PER_MINUTE, [60e3, 60e3])
-    chains = type(chains)(**{f: getattr(chains, f) for f in chains.__slots__} | {"iv": iv})
-    tape = Tape(chains, prices_of(ts, np.full(12, 60e3), 5 * NS_PER_MINUTE), interpolate=True, averaging=True)
-    seen = dict(zip(tape.ts_ns.tolist(), tape.vol(CALL, 0, len(tape)).tolist(), strict=True))
-    opens, first = FRIDAY - 30 * NS_PER_MINUTE, FRIDAY - 60 * NS_PER_MINUTE
-    end = seen[opens]
-    assert seen[first] == pytest.approx(0.6 * 1.5**0.5, rel=1e-12)  # 40 of 60 minutes have variance
-    assert end > 0.7
-    assert {vol for at, vol in seen.items() if at >= opens} == {end}
-    halfway = 0.5 * (seen[first] + end)
-    assert seen[FRIDAY - 45 * NS_PER_MINUTE] == pytest.approx(halfway, rel=1e-12)
+def test_what_is_interpolated_of_an_expiry_stands_still_in_its_settlement_window():
+    """Chains an hour and 10 minutes before the expiry, known to be 1 and 2; 30 of 50 minutes pass first."""
+    chains = chains_of(FRIDAY - np.array([60, 10]) * NS_PER_MINUTE, [60e3, 60e3])
+    ts = FRIDAY - np.array([45, 30, 20, 10, 5]) * NS_PER_MINUTE
+    prices = prices_of(ts, np.full(5, 60e3), 5 * NS_PER_MINUTE)
+    for averaging, late in ((True, [1.6, 1.6, 1.6, 1.6, 1.6]), (False, [1.6, 1.8, 2.0, 2.0, 2.0])):
+        tape = Tape(chains, prices, interpolate=True, averaging=averaging)
+        found = tape.at_chains(np.array([1.0, 2.0]), 0, len(tape), FRIDAY)
+        np.testing.assert_allclose(found, [1.0, 1.3, *late], rtol=1e-12)
 
 
 def test_a_forward_between_entries_is_the_average_that_is_expected():
