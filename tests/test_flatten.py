@@ -2,6 +2,7 @@
 
 import time
 
+import msgspec
 import pytest
 
 from gammacore.contracts import parse
@@ -192,3 +193,15 @@ def test_limits_are_on_the_grid_and_never_better_than_the_step_allows(name, step
 def test_an_option_without_a_mark_is_closed_at_a_tick(amount):
     quote = ticker(parse(OPTION), float("nan"), float("nan"))
     assert limit_at(OPTION, amount, quote, 0, spec_for(parse(OPTION))) == 0.0001
+
+
+def test_a_limit_stays_within_the_prices_that_the_exchange_accepts():
+    instrument, most = parse(PERPETUAL), 60_000.0 * FUTURE_STEPS[-1]
+    for low, high, sold, bought in (
+        (59_990.0, 60_005.0, 59_990.0, 60_005.0),
+        (0.0, 0.0, 6e4 - most, 6e4 + most),
+    ):
+        quote = msgspec.structs.replace(ticker(instrument, 59_990.0, 60_010.0), min_price=low, max_price=high)
+        for amount, limit in ((10.0, sold), (-10.0, bought)):
+            found = limit_at(PERPETUAL, amount, quote, len(FUTURE_STEPS), spec_for(instrument))
+            assert found == pytest.approx(limit, abs=0.5)
