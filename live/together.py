@@ -38,6 +38,7 @@ from .sums import Sums, beyond, sums_of, unchecked
 __all__ = ["Book", "Together", "run_together", "start_book"]
 
 LOOK_S = 0.5
+BEFORE = (128 + signal.SIGINT, -signal.SIGINT)  # exit codes of a book that was to end before it had begun
 UNKNOWN_NS = 30 * NS_PER_SECOND  # that a sum may be unknown before it is told
 END_S = 20.0  # between being asked to end and being ended
 
@@ -187,7 +188,7 @@ def run_together(together: Together, console: Console, seconds: float | None = N
         signal.signal(signal.SIGINT, before)
         _end(together.books)
     console.print(together.table())
-    return _tell(together, console)
+    return _tell(together, console, asked=bool(asked))
 
 
 def _signal(books: Sequence[Book], number: int) -> None:
@@ -207,11 +208,11 @@ def _end(books: Sequence[Book]) -> None:
         book.told.close()
 
 
-def _tell(together: Together, console: Console) -> int:
+def _tell(together: Together, console: Console, *, asked: bool) -> int:
     """Say how each book ended; returns the worst exit code."""
     worst = 0
     for book in together.books:
-        code = book.process.returncode
+        code = 0 if asked and book.process.returncode in BEFORE else book.process.returncode
         worst = max(worst, abs(code))
         said = Path(f"{book.journal}.out").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         last = said[-1] if said and code else ""
