@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from gammacore.build import build_desk
-from gammacore.config import Config
+from gammacore.config import Config, parse_config
 from gammacore.data.listings import published
 from gammacore.daycount import NS_PER_MINUTE
 from gammacore.desk import Desk
@@ -134,9 +134,9 @@ def past_of(path: str | os.PathLike[str], config: Config, now_ns: int) -> Past:
         _demand_same(path, past.config, config)
     known = past.seq
     for record in read(path, past.seq) if Path(path).exists() else ():
+        if record.kind is RecordKind.START and not past.starts:  # before code of the user's own is loaded
+            _demand_same(path, parse_config(msgspec.json.decode(record.body)), config)
         past.take(record)
-        if record.kind is RecordKind.START and past.starts == 1 and past.config is not None:
-            _demand_same(path, past.config, config)
     past.compare()
     if past.departure is not None:
         raise JournalError(

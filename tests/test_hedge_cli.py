@@ -91,7 +91,7 @@ def test_the_command_hedges_a_book_of_the_local_exchange(tmp_path):
 @linux
 def test_one_command_hedges_a_book_of_each_currency(tmp_path):
     journals = {currency: tmp_path / "books" / f"{currency}.db" for currency in ("BTC", "ETH", "SOL_USDC")}
-    words = ["--all", "--currency", ",".join(journals), "--speed", "20", "--journal", "books"]
+    words = ["--all", "--currency", ",".join(journals), "--speed", "5", "--journal", "books"]
     process = subprocess.Popen(
         [*COMMAND, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

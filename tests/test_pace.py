@@ -19,6 +19,7 @@ from gammacore.errors import ConfigError
 from gammacore.events import Fill, IndexPrice
 from gammacore.live.follow import Follower
 from gammacore.live.pace import Pace, Paces, breakeven_vol, paid_vol
+from gammacore.live.room import Room
 from gammacore.live.view import screen
 from gammacore.live.watch import Watcher
 from gammacore.volatility.forecast_errors import coin_clock
@@ -179,6 +180,7 @@ def watched_for(days, move, side="long", **changes):
         seq=1, desk=desk, config=config, paces=paces, mode=None, adopted=[], stopped=False, departure=None
     )
     follower.explain = lambda: None
+    follower.room = lambda: Room(10**12, math.inf)
     clock = SimpleNamespace(now=0.0)
     alerts = Alerts(lambda *told: got.append(told) or True, repeat_ns=1)
     watcher = Watcher(follower, alerts, clock=lambda: clock.now)
