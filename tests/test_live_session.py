@@ -372,14 +372,14 @@ def test_a_session_that_is_killed_goes_on_where_it_was(exchange, tmp_path):
 
 def test_a_session_leaves_checkpoints_and_the_next_one_begins_there(unused, tmp_path, monkeypatch, run):
     journal = tmp_path / "j.db"
-    monkeypatch.setattr(launch, "Checkpoints", partial(Checkpoints, every=100))
+    monkeypatch.setattr(launch, "Checkpoints", partial(Checkpoints, every=20))
     for name, value in KEY.items():
         monkeypatch.setenv(name, value)
-    words = ["--url", unused, "--journal", str(journal), "--seconds", "12", "--set", "entry.expiries=any"]
+    words = ["--url", unused, "--journal", str(journal), "--seconds", "8", "--set", "entry.expiries=any"]
     words += ["--set", "entry.min_days=0.1", "--set", "entry.max_days=3"]
     assert run("live", *words).exit_code == 0
     begins = recall(journal).seq
-    assert begins >= 100
+    assert begins >= 20
     left = length(journal) - begins
     assert run("live", *words).exit_code == 0
     told = [json.loads(line) for line in Path(f"{journal}.log").read_text().splitlines()]
